@@ -266,6 +266,8 @@ class Session:
     async def _decide(self, forecasts: Sequence[Forecast], bars: Sequence[Bar], *, silences: bool = True) -> None:
         """What was predicted of `bars`, and of what is held where nothing was that nothing was: exits wait for no
         prediction. What is known only later waits for its time."""
+        if not forecasts and not bars:
+            return
         said: defaultdict[tuple[str, int], list[Forecast]] = defaultdict(list)
         for forecast in sorted(forecasts, key=lambda forecast: self._places.get(forecast.origin.part, 0)):
             if forecast.made_ms > forecast.bar_close_ms + self._inference_delay_ms and self._waits_for_models:

@@ -33,7 +33,8 @@ class Stepper:
     Where a commit failed, the trader knows what the journal does not: nothing is decided on that any more. `failed` is
     set, and every later step raises what the commit raised.
 
-    Where journal and venue are both in memory a step never waits (`waits` is False), so none is ever given up halfway.
+    Where journal and venue are both in memory a step never waits (`waits` is False), so none is ever given up halfway,
+    and no order is ever on its way.
     """
 
     def __init__(
@@ -163,7 +164,8 @@ class Stepper:
 
     async def _place(self, command: PlaceOrder, now_ms: int) -> Sequence[VenueEvent]:
         order = command.order
-        self._trader.handle(OrderUpdate(order.client_order_id, order.symbol, OrderState.SENT, now_ms))
+        if self._waits:
+            self._trader.handle(OrderUpdate(order.client_order_id, order.symbol, OrderState.SENT, now_ms))
         try:
             if order.role is OrderRole.ENTRY and now_ms - order.created_ms > ENTRY_MAX_AGE_MS:
                 raise VenueRejectedError("not sent: it was decided on too long ago")

@@ -118,10 +118,12 @@ class Guard:
         """Every limit that is measured, now: those of symbols of `symbols` alone."""
         return [self._reading(one) for one in self._used(self._plan, state, now_ms, symbols)]
 
-    def measure_change(self, state: TraderState, now_ms: int, symbols: Iterable[str]) -> list[Reading]:
+    def measure_change(
+        self, state: TraderState, now_ms: int, symbols: Iterable[str], *, by_timer: bool = False
+    ) -> list[Reading]:
         """Those readings of `measure` that can change what is remembered: while no limit has fired, only what is used
-        enough to warn."""
-        plan, near_only = self._plan_of_change, not self._fired
+        enough to warn. Limits that are noted by the timer alone are left out, but for `by_timer`."""
+        plan, near_only = self._plan if by_timer else self._plan_of_change, not self._fired
         return [self._reading(one) for one in self._used(plan, state, now_ms, symbols, near_only=near_only)]
 
     def _used(

@@ -20,10 +20,6 @@ from core.domain.trading import EXACT, Account, FundingPayment, Position
 ZERO = Decimal(0)
 
 
-Held = tuple[str, str]
-"""In which symbol a position is, and which strategy's."""
-
-
 class Book(StrEnum):
     WALLET = "wallet"
     CAPITAL = "capital"
@@ -62,16 +58,16 @@ class Ledger:
         self._seen_fills: set[tuple[str, str]] = set()
         self._seen_payments: set[str] = set()
         self._seen_adjustments: set[str] = set()
-        self.positions: dict[Held, Position] = {}
+        self.positions: dict[str, Position] = {}
         self.book(Entry(0, "opening", ((Book.WALLET, initial_balance_usdt), (Book.CAPITAL, -initial_balance_usdt))))
 
     def adopt(self, instrument: Instrument, by: Factor) -> None:
         """Count a contract by other rules, which are `by` times finer."""
         symbol = instrument.symbol
         self._instruments[symbol] = instrument
-        for held, position in self.positions.items():
-            if held[0] == symbol:
-                self.positions[held] = replace(position, lots=position.lots * by.lots)
+        if symbol in self.positions:
+            position = self.positions[symbol]
+            self.positions[symbol] = replace(position, lots=position.lots * by.lots)
 
     def book(self, entry: Entry) -> None:
         """Raises ValueError when the postings do not balance."""
@@ -89,7 +85,7 @@ class Ledger:
     def recall(
         self,
         balances: Mapping[Book, Decimal],
-        positions: Mapping[Held, Position],
+        positions: Mapping[str, Position],
         fills: Iterable[tuple[str, str]],
         payments: Iterable[str],
         adjustments: Iterable[str],
@@ -108,16 +104,18 @@ class Ledger:
     def has_adjustment(self, adjustment_id: str) -> bool:
         return adjustment_id in self._seen_adjustments
 
-    def apply_fill(self, fill: Fill, trade_id: str, strategy: str = "") -> FillEffect:
-        """Book one execution of a strategy. A fill that crosses zero closes its position and opens the rest on the
-        other side.
+    def apply_fill(self, fill: Fill, trade_id: str) -> FillEffect:
+        """Book one execution. A fill that crosses zero closes the position and opens the rest on the other side.
 
         Raises ValueError when the fill was applied before.
         """
         if (fill.symbol, fill.fill_id) in self._seen_fills:
             raise ValueError(f"fill {fill.fill_id} was applied before")
         with localcontext(EXACT):
-            effect = self._trade(fill, trade_id, strategy)
+            held = self.positions.pop(fill.symbol, None)
+            effect = traded(held, fill, self._instruments[fill.symbol], trade_id)
+            if effect.position is not None:
+                self.positions[fill.symbol] = effect.position
         self._seen_fills.add((fill.symbol, fill.fill_id))
         self.book(
             Entry(
@@ -165,18 +163,16 @@ class Ledger:
         return total
 
     def unrealised_usdt(self, symbol: str, mark_price: Decimal) -> Decimal:
-        """Of all strategies."""
-        total = ZERO
-        for (where, _), position in self.positions.items():
-            if where == symbol:
-                value = EXACT.multiply(self._instruments[symbol].qty(position.lots), mark_price)
-                total = EXACT.add(total, EXACT.subtract(value, position.cost_usdt))
-        return total
+        position = self.positions.get(symbol)
+        if position is None:
+            return ZERO
+        with localcontext(EXACT):
+            return self._instruments[symbol].qty(position.lots) * mark_price - position.cost_usdt
 
     def all_unrealised_usdt(self, mark_prices: Mapping[str, Decimal]) -> Decimal:
         """Raises KeyError when an open position has no mark."""
         total = ZERO
-        for (symbol, _), position in self.positions.items():
+        for symbol, position in self.positions.items():
             value = EXACT.multiply(self._instruments[symbol].qty(position.lots), mark_prices[symbol])
             total = EXACT.add(total, EXACT.subtract(value, position.cost_usdt))
         return total
@@ -195,37 +191,36 @@ class Ledger:
                 adjustments_usdt=-self._balances[Book.ADJUSTMENTS],
             )
 
-    def _trade(self, fill: Fill, trade_id: str, strategy: str) -> FillEffect:
-        instrument = self._instruments[fill.symbol]
-        price = instrument.price(fill.price_ticks)
-        sign = fill.side.sign
-        position = self.positions.pop((fill.symbol, strategy), None)
-        realised, closed = ZERO, 0
-        if position is not None and (position.lots > 0) != (sign > 0):
-            held = abs(position.lots)
-            closed = min(held, fill.qty_lots)
-            released = release(held, position.cost_usdt, closed)
-            realised = -sign * instrument.qty(closed) * price - released
-            left = position.lots + sign * closed
-            position = (
-                Position(fill.symbol, left, position.cost_usdt - released, position.opened_ms, position.trade_id)
-                if left
-                else None
+
+def traded(position: Position | None, fill: Fill, instrument: Instrument, trade_id: str) -> FillEffect:
+    """What a fill does to a position at mean cost. What it opens from flat, or on the other side, is of `trade_id`. To
+    be computed in EXACT."""
+    price = instrument.price(fill.price_ticks)
+    sign = fill.side.sign
+    realised, closed = ZERO, 0
+    if position is not None and (position.lots > 0) != (sign > 0):
+        held = abs(position.lots)
+        closed = min(held, fill.qty_lots)
+        released = release(held, position.cost_usdt, closed)
+        realised = -sign * instrument.qty(closed) * price - released
+        left = position.lots + sign * closed
+        position = (
+            Position(fill.symbol, left, position.cost_usdt - released, position.opened_ms, position.trade_id)
+            if left
+            else None
+        )
+    opened = fill.qty_lots - closed
+    if opened:
+        cost = sign * instrument.qty(opened) * price
+        position = (
+            Position(fill.symbol, sign * opened, cost, fill.time_ms, trade_id)
+            if position is None
+            else Position(
+                fill.symbol,
+                position.lots + sign * opened,
+                position.cost_usdt + cost,
+                position.opened_ms,
+                position.trade_id,
             )
-        opened = fill.qty_lots - closed
-        if opened:
-            cost = sign * instrument.qty(opened) * price
-            position = (
-                Position(fill.symbol, sign * opened, cost, fill.time_ms, trade_id)
-                if position is None
-                else Position(
-                    fill.symbol,
-                    position.lots + sign * opened,
-                    position.cost_usdt + cost,
-                    position.opened_ms,
-                    position.trade_id,
-                )
-            )
-        if position is not None:
-            self.positions[fill.symbol, strategy] = position
-        return FillEffect(realised, closed, opened, position)
+        )
+    return FillEffect(realised, closed, opened, position)

@@ -7,7 +7,7 @@ is to go on from the journal itself.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from core.domain.forecast import Forecast
@@ -15,7 +15,7 @@ from core.domain.instrument import Instrument
 from core.domain.operator import LimitEvent, OperatorCommand
 from core.domain.orders import Order
 from core.domain.regrid import Grid, grid_of
-from core.domain.trading import EXACT, Position, Trade
+from core.domain.trading import Position, Trade
 from core.trader.day import Booked
 from core.trader.ledger import Book
 from core.trader.open_trade import OpenTrade
@@ -44,9 +44,10 @@ class BookMemory:
 
 @dataclass(frozen=True, slots=True)
 class SymbolMemory:
-    """One symbol, counted by `grid`, with its books by strategy."""
+    """One symbol, counted by `grid`, as the ledger has it, with its books by strategy."""
 
     grid: Grid
+    position: Position | None
     books: dict[str, BookMemory]
 
 
@@ -79,22 +80,12 @@ class TraderMemory:
         return {symbol: position.lots for symbol, position in self.net().items()}
 
     def net(self) -> dict[str, Position]:
-        """By symbol, as the venue holds it: what all strategies hold as one, since the oldest of it."""
-        net: dict[str, Position] = {}
-        for symbol, book in self.books():
-            if book.position is not None:
-                net[symbol] = book.position if symbol not in net else _as_one(net[symbol], book.position)
-        return net
+        """By symbol, as the venue holds it: what all strategies hold as one."""
+        return {symbol: kept.position for symbol, kept in self.symbols.items() if kept.position is not None}
 
     def open_orders(self) -> dict[str, str]:
         """Their symbols, by client id."""
         return {order.client_order_id: symbol for symbol, book in self.books() for order in book.orders}
-
-
-def _as_one(one: Position, other: Position) -> Position:
-    older = min(one, other, key=lambda position: position.opened_ms)
-    cost_usdt = EXACT.add(one.cost_usdt, other.cost_usdt)
-    return replace(older, lots=one.lots + other.lots, cost_usdt=cost_usdt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +125,7 @@ def recall(trader: Trader, memory: TraderMemory, seen: Seen) -> None:
     """Bring a new trader to where `memory` was made. `seen` are the ids of the journal up to there. The symbols of
     `memory` are among the trader's, and counted as they are there."""
     state = trader.state
-    positions = {
-        (symbol, strategy): book.position
-        for symbol, kept in memory.symbols.items()
-        for strategy, book in kept.books.items()
-        if book.position is not None
-    }
-    state.ledger.recall(memory.balances, positions, seen.fills, seen.payments, seen.moving)
+    state.ledger.recall(memory.balances, memory.net(), seen.fills, seen.payments, seen.moving)
     state.wallet_usdt = float(state.ledger.wallet_usdt)
     state.adjustment_ids = dict.fromkeys(seen.adjustments)
     state.peak_equity_usdt = memory.peak_equity_usdt
@@ -155,8 +140,11 @@ def recall(trader: Trader, memory: TraderMemory, seen: Seen) -> None:
     for event in memory.fired:
         trader.guard.apply(event)
     for symbol, kept in memory.symbols.items():
+        state.symbols[symbol].take_net(kept.position)
         for strategy, book in kept.books.items():
             s = state.symbols[symbol].book(strategy)
+            # One that holds alone holds what the ledger does, as long as it does.
+            s.take_position(kept.position if book.position == kept.position else book.position)
             _recall_book(s, book, trader.cooldown_ms(s))
 
 
@@ -169,12 +157,13 @@ def is_counted_alike(instruments: Mapping[str, Instrument], memory: TraderMemory
 
 def _symbol_memory(trader: Trader, symbol: SymbolState) -> SymbolMemory:
     books = {strategy: _book_memory(trader, s) for strategy, s in symbol.books.items()}
-    return SymbolMemory(grid_of(symbol.instrument), books)
+    net = trader.state.ledger.positions.get(symbol.instrument.symbol)
+    return SymbolMemory(grid_of(symbol.instrument), net, books)
 
 
 def _book_memory(trader: Trader, s: StrategyBook) -> BookMemory:
     return BookMemory(
-        position=trader.state.ledger.positions.get((s.instrument.symbol, s.strategy)),
+        position=s.position,
         trade=s.trade,
         next_trade=s.next_trade,
         forecast=s.forecast,
@@ -190,8 +179,6 @@ def _book_memory(trader: Trader, s: StrategyBook) -> BookMemory:
 
 
 def _recall_book(s: StrategyBook, kept: BookMemory, cooldown_ms: int) -> None:
-    if kept.position is not None:
-        s.lots, s.cost_usdt = kept.position.lots, float(kept.position.cost_usdt)
     s.trade, s.next_trade, s.forecast, s.heard = kept.trade, kept.next_trade, kept.forecast, dict(kept.heard)
     s.orders = {order.client_order_id: order for order in kept.orders}
     s.ended = {order.client_order_id: order for order in kept.ended}

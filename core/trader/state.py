@@ -5,7 +5,8 @@ Live handling and recovery both go through these, so a refolded journal gives th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from typing import assert_never
 
@@ -19,7 +20,7 @@ from core.domain.regrid import factor, grid_of, rescaled_order
 from core.domain.trading import EXACT, EquitySample, ExitReason, FundingPayment, Trade
 from core.trader.day import UnopenedDays
 from core.trader.filling import Moved, exit_reason, opened_by, parts_of, share_of, split, unplanned
-from core.trader.ledger import Ledger
+from core.trader.ledger import Ledger, traded
 from core.trader.open_trade import OpenTrade
 from core.trader.strategy_book import StrategyBook
 from core.trader.symbol_state import SymbolState
@@ -98,11 +99,15 @@ class TraderState:
         s = self.symbols[instrument.symbol]
         by = factor(instrument.symbol, grid_of(s.instrument), grid_of(instrument))
         self.ledger.adopt(instrument, by)
+        net = self.ledger.positions.get(instrument.symbol)
         s.go_by(instrument)
         if by.is_one:
             return
+        s.take_net(net)
         for book in s.books.values():
-            book.lots *= by.lots
+            if book.position is not None:
+                same = net is not None and book.lots * by.lots == net.lots and book.cost_usdt == s.cost_usdt
+                book.take_position(net if same else replace(book.position, lots=book.position.lots * by.lots))
             for orders in (book.orders, book.ended):
                 orders.update({client_id: rescaled_order(order, by) for client_id, order in orders.items()})
             for trade in (book.trade, book.next_trade):
@@ -112,9 +117,8 @@ class TraderState:
     def equity_usdt(self) -> float:
         unrealised = 0.0
         for symbol in self.symbols.values():
-            for s in symbol.books.values():
-                if s.lots:
-                    unrealised += s.unrealised_usdt
+            if symbol.lots:
+                unrealised += symbol.unrealised_usdt
         return self.wallet_usdt + unrealised
 
     def gross_notional_usdt(self) -> float:
@@ -145,7 +149,7 @@ class TraderState:
         return self.losses_in_row if self.losses_day >= time_ms // DAY_MS else 0
 
     def exact_marks(self) -> dict[str, Decimal]:
-        return {symbol: Decimal(repr(s.mark)) for symbol, s in self.symbols.items() if s.is_held()}
+        return {symbol: Decimal(repr(s.mark)) for symbol, s in self.symbols.items() if s.lots}
 
     def apply_intent(self, order: Order) -> None:
         s = self.book_of(order)
@@ -183,6 +187,10 @@ class TraderState:
     def apply_update(self, order: Order, kind: RejectKind) -> None:
         """Take in `order` after a change of state that was not a fill; `kind` is that of a refusal."""
         s = self.book_of(order)
+        if order.state is OrderState.SENT:
+            # It is on its way, open and not known to rest, as it was when it was wanted.
+            s.orders[order.client_order_id] = order
+            return
         trade = s.trade
         is_lost = self.is_lost(order)
         if is_lost and trade is not None and order.role is OrderRole.TARGET:
@@ -224,14 +232,29 @@ class TraderState:
         if day > self.opened_day:
             self.unopened.note_fill(day, fill, symbol.instrument)
         parts = symbol.shared_out(s, fill)
-        moved = [self._book_fill(one, part, order, s) for one, part in parts_of(fill, parts)]
+        if self._is_alone(symbol, parts):
+            moved = [self._book_fill(parts[0][0], fill, order, s, is_alone=True)]
+        else:
+            self.ledger.apply_fill(fill, order.trade_id)
+            moved = [self._book_fill(one, part, order, s) for one, part in parts_of(fill, parts)]
+        symbol.take_net(self.ledger.positions.get(fill.symbol))
         self.wallet_usdt = float(self.ledger.wallet_usdt)
         for one, _ in parts:
             one.note_protection(fill.time_ms)
             one.note_flat()
         return moved
 
-    def _book_fill(self, s: StrategyBook, fill: Fill, order: Order, orders_own: StrategyBook) -> Moved:
+    def _is_alone(self, symbol: SymbolState, parts: Sequence[tuple[StrategyBook, int]]) -> bool:
+        """Whether what a strategy holds is the venue's position, and stays so. The venue knows one mean cost of all
+        that is held: profit is realised of that, and each trade's own is of its own cost. Both are one once all are
+        flat."""
+        if len(parts) > 1 or parts[0][0].position is not self.ledger.positions.get(symbol.instrument.symbol):
+            return False
+        return len(symbol.books) == 1 or not any(s.lots for s in symbol.books.values() if s is not parts[0][0])
+
+    def _book_fill(
+        self, s: StrategyBook, fill: Fill, order: Order, orders_own: StrategyBook, *, is_alone: bool = False
+    ) -> Moved:
         """`fill` is what of a fill of `order` moves lots of `s`; the order counts in `orders_own`."""
         is_own = s is orders_own
         held, left = s.lots, s.trade
@@ -241,10 +264,10 @@ class TraderState:
         if s.trade is None:
             s.trade = unplanned(fill, order)
         trade, opened = s.trade, opened_by(s, s.trade, fill, order)
-        effect = self.ledger.apply_fill(fill, opened.trade_id, s.strategy)
-        s.lots = effect.position.lots if effect.position else 0
-        s.cost_usdt = float(effect.position.cost_usdt) if effect.position else 0.0
+        effect = self.ledger.apply_fill(fill, opened.trade_id) if is_alone else None
         with localcontext(EXACT):
+            effect = effect or traded(s.position, fill, s.instrument, opened.trade_id)
+            s.take_position(effect.position)
             value = s.instrument.price(fill.price_ticks)
             opening_fee = share_of(fill.fee_usdt, effect.opened_lots, fill.qty_lots)
             opened.fees_usdt += opening_fee

@@ -9,7 +9,7 @@ from decimal import Decimal
 from core.domain.forecast import Forecast
 from core.domain.instrument import Instrument
 from core.domain.orders import RESTING_STATES, Order, OrderRole, OrderState
-from core.domain.trading import EXACT, KEPT_TRADES, ExitReason, Trade
+from core.domain.trading import EXACT, KEPT_TRADES, ExitReason, Position, Trade
 from core.trader.open_trade import OpenTrade
 
 _KEEP_ENDED, _KEEP_CLOSED = 256, KEPT_TRADES
@@ -17,9 +17,10 @@ _KEEP_ENDED, _KEEP_CLOSED = 256, KEPT_TRADES
 
 @dataclass(slots=True)
 class StrategyBook:
-    """One strategy in one symbol. `lots` and `cost_usdt` mirror the ledger in float for the marks of every bar; `tick`,
-    `lot_qty`, `step_qty` and `min_notional_usdt` the rules of the contract, and `mark` and `bar_close_ms` what its
-    market is at.
+    """One strategy in one symbol. `position` is what its own fills made, at their own cost: where it holds the symbol
+    alone it is the ledger's. `lots` and `cost_usdt` mirror it in float for the marks of every bar; `tick`, `lot_qty`,
+    `step_qty` and `min_notional_usdt` are the rules of the contract, and `mark` and `bar_close_ms` what its market is
+    at.
 
     `orders` are the open ones. `ended` are the last that closed: a fill can overtake the news of an order's end.
     `canceling` says since when the withdrawal of an open order has been asked for. `next_trade` is what an entry will
@@ -41,6 +42,7 @@ class StrategyBook:
     bar_close_ms: int = 0
     lots: int = 0
     cost_usdt: float = 0.0
+    position: Position | None = None
     cooldown_until_ms: int = 0
     trade: OpenTrade | None = None
     next_trade: OpenTrade | None = None
@@ -74,6 +76,10 @@ class StrategyBook:
     @property
     def entry_price(self) -> float:
         return self.cost_usdt / (self.lots * self.lot_qty)
+
+    def take_position(self, position: Position | None) -> None:
+        self.position = position
+        self.lots, self.cost_usdt = (position.lots, float(position.cost_usdt)) if position is not None else (0, 0.0)
 
     def order(self, client_order_id: str) -> Order | None:
         """One that is open, or ended a while ago."""

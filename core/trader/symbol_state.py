@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from core.domain.instrument import Instrument
 from core.domain.orders import Fill, Order, OrderRole
-from core.domain.trading import Trade
+from core.domain.trading import Position, Trade
 from core.trader.open_trade import OpenTrade
 from core.trader.strategy_book import StrategyBook
 
@@ -23,11 +23,14 @@ V = TypeVar("V")
 class SymbolState:
     """`books` are those of strategies that trade, in the order of the settings, and behind them of any that the journal
     tells of. There is always one, and all are told what the market is at. `funding_due_ms` is when funding is settled
-    next, as far as the market has told; a start is told anew."""
+    next, as far as the market has told; a start is told anew. `lots` and `cost_usdt` mirror the ledger: what the venue
+    holds for us, signed, at the mean cost of all of it."""
 
     instrument: Instrument
     strategies: InitVar[Iterable[str]]
     funding_due_ms: int = 0
+    lots: int = 0
+    cost_usdt: float = 0.0
     books: dict[str, StrategyBook] = field(init=False)
 
     def __post_init__(self, strategies: Iterable[str]) -> None:
@@ -69,26 +72,21 @@ class SymbolState:
         for s in self.books.values():
             s.mark, s.bar_close_ms = close, close_ms
 
-    @property
-    def lots(self) -> int:
-        """Signed: what the venue holds for us."""
-        return sum(s.lots for s in self.books.values())
-
-    def is_held(self) -> bool:
-        return any(s.lots for s in self.books.values())
+    def take_net(self, net: Position | None) -> None:
+        self.lots, self.cost_usdt = (net.lots, float(net.cost_usdt)) if net is not None else (0, 0.0)
 
     @property
     def notional_usdt(self) -> float:
-        return sum(s.notional_usdt for s in self.books.values())
+        return abs(self.lots) * self.lot_qty * self.mark
 
     @property
-    def cost_usdt(self) -> float:
-        """Signed: of all that is held."""
-        return sum(s.cost_usdt for s in self.books.values())
+    def unrealised_usdt(self) -> float:
+        s = next(iter(self.books.values()))
+        return self.lots * s.lot_qty * s.mark - self.cost_usdt
 
     @property
     def lot_qty(self) -> float:
-        return float(self.instrument.qty(1))
+        return next(iter(self.books.values())).lot_qty
 
     @property
     def entry_price(self) -> float:

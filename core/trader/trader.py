@@ -107,7 +107,6 @@ class Trader:
         }
         self._sampling = Sampling(self.state, self.guard)
         self._operating = Operating(self.state, self.guard, self._leaving, self._sampling)
-        self.readings: list[Reading] = []
         self._handlers: dict[type, Callable[[Any], list[Command]]] = {
             Bar: self._on_bar,
             FirstPrice: self._on_first_price,
@@ -225,10 +224,10 @@ class Trader:
         if now_ms < self.state.sampled_ms:
             return []  # The bars of a symbol that is behind: what is measured is measured of the newest.
         commands = [*self._sampling.sample(now_ms), *journalled(self.guard.expire(now_ms))]
-        self.readings = self.guard.measure(self.state, now_ms, self.state.symbols)
-        at_once = [reading for reading in self.readings if not reading.rule.by_timer]
+        readings = self.guard.measure_change(self.state, now_ms, self.state.symbols, by_timer=True)
+        at_once = [reading for reading in readings if not reading.rule.by_timer]
         commands += self._leaving.heed(at_once, now_ms) + self._check(now_ms)
-        return commands + self._note_by_timer(self.readings, now_ms)
+        return commands + self._note_by_timer(readings, now_ms)
 
     def _note_by_timer(self, readings: Iterable[Reading], now_ms: int) -> list[Command]:
         return journalled(self.guard.note([reading for reading in readings if reading.rule.by_timer], now_ms))
@@ -267,7 +266,7 @@ class Trader:
             venue_order_id=update.venue_order_id,
             reason=update.reason if state.is_terminal else "",
         )
-        is_lost = self.state.is_lost(order)
+        is_lost = state.is_terminal and self.state.is_lost(order)
         self.state.apply_update(order, update.kind)
         if state is OrderState.SENT:
             return []
@@ -337,7 +336,7 @@ class Trader:
         whose = s.strategy if len(self.state.strategies) > 1 or any(one.lots for one in others) else ""
         ended = moved.left.trade_id if whose and moved.left is not None else ""
         flat = Position(fill.symbol, 0, ZERO, 0, ended)
-        position = self.state.ledger.positions.get((fill.symbol, s.strategy), flat)
+        position = s.position or flat
         return [Journal(PositionRecord(position, fill.time_ms, whose))]
 
     def _after_part(self, moved: Moved, order: Order) -> list[Command]:

@@ -149,6 +149,8 @@ class Drive:
         self._skipping = skipping
         self._venue = venue
         self._skipper = self._new_skipper()
+        self._ahead: tuple[int, int] | None = None
+        """What the skipper said of the slot that comes next, where it was asked already."""
 
     def _sights(self) -> dict[str, Sees]:
         """What the parts see of each symbol beside its bars."""
@@ -171,7 +173,7 @@ class Drive:
         if due:
             self._schedule = self._schedule[len(due) :]
             self.trader.follow(due[-1])
-            self._skipper = self._new_skipper()
+            self._skipper, self._ahead = self._new_skipper(), None
 
     def _warm_up(self, venue: SimulatedVenueAdapter) -> None:
         """What was seen before the first traded slot: by the histories, by trader and venue as their last bars."""
@@ -234,8 +236,8 @@ class Drive:
         self._follow_schedule()
         busy = self.slot
         if self._skipper is not None:
-            until = self._schedule[0][0] if self._schedule else len(self.history)
-            busy, peak = self._skipper.next_busy(busy, until)
+            busy, peak = self._ahead or self._next_busy(self._skipper, busy)
+            self._ahead = None
             if peak >= self.slot:
                 self._pass_over(self.slot, peak)
                 await self._close(peak, group)
@@ -246,6 +248,9 @@ class Drive:
             self._follow_schedule()
             await self._whole_slot(busy, group)
             self.slot = busy + 1
+
+    def _next_busy(self, skipper: Skipper, slot: int) -> tuple[int, int]:
+        return skipper.next_busy(slot, self._schedule[0][0] if self._schedule else len(self.history))
 
     def _pass_over(self, begin: int, end: int) -> None:
         """The slots of [begin, end), which change nothing but what is counted."""
@@ -263,8 +268,10 @@ class Drive:
             await self._show(slot - 1, self.events.first_prices(slot))
         else:
             await self._open(slot, group)
-            if skipper.next_busy(slot, slot + 1) == (slot + 1, -1):
+            ahead = self._next_busy(skipper, slot)
+            if ahead[0] > slot and ahead[1] != slot:
                 self._pass_over(slot, slot + 1)
+                self._ahead = ahead
                 return
         for due_ms in inside:
             await self._instant(due_ms, self.events.funding(due_ms), group)

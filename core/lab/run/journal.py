@@ -88,7 +88,7 @@ class MemoryJournal:
     def _take_trade(self, record: TradeRecord) -> None:
         self.trades.append(record.trade)
         name = record.trade.trade_id
-        entered = self._under_way.get(name, Entered())
+        entered = self._under_way.get(name) or Entered()
         # A late fill of an entry begins a trade whose id has more behind that of the trade that it was placed for.
         first = self._under_way.get(name.partition("+")[0], entered)
         self.entered.append(replace(entered, confidence=first.confidence))
@@ -96,7 +96,9 @@ class MemoryJournal:
     def _take_intent(self, record: IntentRecord) -> None:
         """What a trade is entered with is known by its orders; the signal that it follows comes just before them."""
         order = record.order
-        known = self._under_way.setdefault(order.trade_id, Entered())
+        known = self._under_way.get(order.trade_id)
+        if known is None:
+            known = self._under_way[order.trade_id] = Entered()
         if order.role is OrderRole.ENTRY and not order.place:
             known.confidence = self._confidence.get(order.symbol, math.nan)
         elif order.role is OrderRole.STOP and known.stop_ticks is None:

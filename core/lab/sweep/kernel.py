@@ -9,17 +9,12 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from core.arithmetic import costs, exits, fills, sizing
 from core.lab.skip import uneventful_bars
 from core.lab.skip.uneventful_bars import (
-    AGAINST_LONG,
-    AGAINST_SHORT,
     LONG,
     PREDICTED,
     SHORT,
-    scan_uneventful,
 )
 from core.lab.sweep import calling
 from core.lab.sweep import fills as sweep_fills
@@ -28,6 +23,7 @@ from core.lab.sweep import limits as sweep_limits
 from core.lab.sweep import matching as sweep_matching
 from core.lab.sweep import money as sweep_money
 from core.lab.sweep import orders as sweep_orders
+from core.lab.sweep import passing as sweep_passing
 from core.lab.sweep import policies as sweep_policies
 from core.lab.sweep import protection as sweep_protection
 from core.lab.sweep import sampling as sweep_sampling
@@ -35,20 +31,13 @@ from core.lab.sweep import sending as sweep_sending
 from core.lab.sweep.fills import end_before_hole
 from core.lab.sweep.forms import (
     NONE,
-    RESTING,
-    REVERSAL_RULE,
-    STOP,
-    TARGET,
-    TIME_STOP_RULE,
-    bars_until,
     entry_point,
     fingerprint,
-    held_ms,
     inlined,
-    quiet_range,
 )
-from core.lab.sweep.limits import ask_exits, decide, heed, is_shut, pay_funding, sample, turn
+from core.lab.sweep.limits import ask_exits, decide, heed, pay_funding, sample, turn
 from core.lab.sweep.matching import match_bar, match_first_price
+from core.lab.sweep.passing import end_of_uneventful, may_meet, pass_uneventful
 from core.lab.sweep.policies import see_bar
 from core.lab.sweep.protection import protect, restore_target
 from core.lab.sweep.sampling import deepen, sample_until
@@ -84,6 +73,7 @@ SOURCES: tuple[ModuleType, ...] = (
     sweep_matching,
     sweep_limits,
     sweep_sampling,
+    sweep_passing,
 )
 """Every module whose functions are compiled into the kernel, besides this one."""
 
@@ -160,6 +150,19 @@ def _meet_bars(i: int, market: Any, memory: Any, policies: Any) -> bool:
                 protect(account, config, book, orders, trades, memory.queue, s)
                 if policies is not None:
                     restore_target(account, config, book, orders, trades, memory.queue, s)
+    return seen
+
+
+@inlined
+def _see_bars(i: int, market: Any, memory: Any) -> bool:
+    """What is left of the first prices and bars of a slot in which nothing is met. Whether there was a bar."""
+    books = memory.books
+    seen = False
+    for s in range(books.shape[0]):
+        books[s].spent = 0
+        if market.open[s, i] == market.open[s, i]:
+            seen = True
+            books[s].mark, books[s].volume, books[s].seen = market.mark[s, i], market.volume[s, i], 1
     return seen
 
 
@@ -249,126 +252,6 @@ def _answer_predictions(i: int, market: Any, told: Any, memory: Any, policies: A
         dispatch(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers, policies)
 
 
-@inlined
-def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any, policies: Any) -> int:
-    """Tell the scan of a symbol with a position. Returns where it must end: at `i` if an order other than the whole
-    stop and target is there or the stop is not, and where policies are asked at every bar."""
-    if policies is not None:
-        return i
-    config, book = memory.config[0], memory.books[s]
-    sign = 1 if book.lots > 0 else -1
-    stop_price = target_price = np.nan
-    for n in range(book.orders):
-        order = memory.orders[s, n]
-        if order.status != RESTING or order.market or not (order.role == STOP or order.role == TARGET):
-            return i
-        if order.role == STOP:
-            stop_price = order.trigger
-        else:
-            target_price = order.trigger
-    if stop_price != stop_price or book.trade < 0:
-        return i
-    watch.down[s], watch.up[s] = quiet_range(sign, stop_price, target_price, book.liquidation)
-    watch.qty_e8[s], watch.cost_e8[s] = book.lots * book.lot_e8, book.cost_e8
-    bits = 0
-    if config.reverses:
-        bits |= SHORT if sign > 0 else LONG
-    for r in range(memory.rules.shape[0]):
-        if memory.rules[r] == REVERSAL_RULE:
-            bits |= AGAINST_LONG if sign > 0 else AGAINST_SHORT
-        elif memory.rules[r] == TIME_STOP_RULE:
-            close_ms = market.open_time_ms[i] + config.interval_ms
-            held = held_ms(memory.trades[s, book.trade].entry_time_ms, close_ms, config.interval_ms)
-            stop = min(stop, i + max(bars_until(memory.parameters[r], held, config.interval_ms), 1))
-        else:
-            return i
-    watch.bits[s] = bits
-    return stop
-
-
-@inlined
-def _end_of_uneventful(
-    i: int,
-    market: Any,
-    funding: Any,
-    paid: int,
-    holes: Any,
-    ended: int,
-    turn: int,
-    memory: Any,
-    watch: Any,
-    policies: Any,
-) -> int:
-    """Where the uneventful stretch after slot `i` must end by what is known in advance; `i` where it cannot begin."""
-    account, config, books = memory.account[0], memory.config[0], memory.books
-    n = market.open_time_ms.shape[0]
-    stop = n
-    if turn < market.turns.shape[0]:
-        stop = min(stop, market.turns[turn])
-    shut = is_shut(account, config, account.sampled_ms)
-    flattening = account.drawdown_fired or (account.day_loss_fired and config.day_loss_flattens)
-    held = False
-    for s in range(books.shape[0]):
-        book = books[s]
-        if book.lots != 0:
-            held = True
-            stop = _watch_held(i, s, stop, market, memory, watch, policies)
-            if flattening or stop <= i:
-                return i
-        else:
-            if book.orders != 0 or book.trade >= 0:
-                return i
-            watch.bits[s] = 0 if shut else LONG | SHORT
-            watch.down[s], watch.up[s] = -np.inf, np.inf
-            watch.qty_e8[s] = watch.cost_e8[s] = 0.0
-    if held and paid < funding.slot.shape[0]:
-        stop = min(stop, funding.slot[paid])
-    if held and ended < holes.slot.shape[0]:
-        stop = min(stop, holes.slot[ended])
-    return int(stop)
-
-
-@inlined
-def _pass_uneventful(start: int, stop: int, market: Any, told: Any, memory: Any, watch: Any) -> int:
-    """The next slot to step, with the peak and the marks moved up to it."""
-    account, config, books = memory.account[0], memory.config[0], memory.books
-    floor = -np.inf
-    if not account.day_loss_fired:
-        floor = account.day_start_e8 - config.day_loss_usdt * 1e8
-        floor = max(floor, account.day_start_e8 * (1.0 - config.day_loss_pct / 100.0))
-    j, _, peak = scan_uneventful(
-        start,
-        stop,
-        market.low,
-        market.high,
-        market.mark,
-        told.signal,
-        watch.bits,
-        watch.down,
-        watch.up,
-        watch.qty_e8,
-        watch.cost_e8,
-        account.wallet_e8,
-        account.peak_e8,
-        floor,
-        np.inf,
-        np.inf if account.drawdown_fired else config.max_drawdown_pct,
-        -np.inf,
-        np.inf,
-        watch.lowest,
-        watch.highest,
-        watch.equity,
-        watch.gross,
-    )
-    account.peak_e8 = peak
-    if j > start:
-        for s in range(books.shape[0]):
-            books[s].mark = market.mark[s, j - 1]
-            books[s].volume = market.volume[s, j - 1]
-            books[s].seen = books[s].mark == books[s].mark
-    return j
-
-
 def make_kernel(sources: int) -> Any:
     """The compiled run. `sources` names the text of the compiled functions: numba keys its disk cache by the
     closure's values and looks for changes in this file only, so without it an old kernel would outlive an edit."""
@@ -391,18 +274,25 @@ def make_kernel(sources: int) -> Any:
         account.code = sources
         n = market.open_time_ms.shape[0]
         paid = ended = turn = taken = int(NONE)
-        i = first
+        i, meets = first, True
         while i < n and account.error == 0:
-            _meet_first_prices(i, market, memory, policies)
-            paid = _pay(i, 1, funding, paid, memory)
-            seen = _meet_bars(i, market, memory, policies)
+            if meets:
+                _meet_first_prices(i, market, memory, policies)
+                paid = _pay(i, 1, funding, paid, memory)
+                seen = _meet_bars(i, market, memory, policies)
+            else:
+                seen = _see_bars(i, market, memory)
             ended = _end_before_holes(i, market, holes, ended, memory, policies)
             paid = _close_slot(i, seen, market, funding, paid, memory, policies)
             _answer_predictions(i, market, told, memory, policies)
             while turn < market.turns.shape[0] and market.turns[turn] <= i:
                 turn += 1
-            j = _end_of_uneventful(i, market, funding, paid, holes, ended, turn, memory, watch, policies)
-            j = _pass_uneventful(i + 1, j, market, told, memory, watch) if j > i + 1 else i + 1
+            stop = end_of_uneventful(i, market, funding, paid, holes, ended, turn, memory, watch, policies)
+            j, meets = i + 1, True
+            if stop > i + 1:
+                j = pass_uneventful(i + 1, stop, market, told, memory, watch)
+                # Where a signal or a limit ended the scan, and nothing that is known by time alone is due.
+                meets = j == stop or may_meet(j, market, watch)
             while paid < funding.slot.shape[0] and funding.slot[paid] < j:
                 paid += 1
             while ended < holes.slot.shape[0] and holes.slot[ended] < j:

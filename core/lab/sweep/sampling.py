@@ -56,12 +56,14 @@ def deepen(begin: int, end: int, market: Any, memory: Any, watch: Any) -> None:
             moved |= (watch.equity[b] > account.highest_e8) | (watch.equity[b] < deepest)
         if moved:
             for b in range(size):
-                if not _has_bar(market.open, i + b):
-                    continue
                 now = watch.equity[b]
+                # So far above the deepest it is no worse, however that was rounded.
+                if deepest + MARGIN_E8 <= now <= account.highest_e8 or not _has_bar(market.open, i + b):
+                    continue
                 account.highest_e8 = max(account.highest_e8, now)
                 down = (account.highest_e8 - now) / account.highest_e8
                 account.worst_drawdown = max(account.worst_drawdown, down)
+                deepest = account.highest_e8 * (1.0 - account.worst_drawdown)
         i += size
 
 

@@ -17,6 +17,7 @@ from core.domain.trading import ExitReason, FundingPayment
 from core.settings.schema import LimitSettings, Settings
 from core.strategy.declaration import ExitRule, Lifecycle, Strategy
 from core.trader.ids import NEWEST
+from core.trader.limits import Reading
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Timer, TraderEvent, Watch
 from core.trader.state import DAY_MS
 from core.trader.strategy_book import StrategyBook
@@ -140,6 +141,10 @@ class Desk:
         return order
 
     # Market and time
+
+    def readings(self) -> list[Reading]:
+        """Every limit that is measured, now."""
+        return self.trader.guard.measure(self.trader.state, self.now_ms, self.trader.state.symbols)
 
     def minute(self, **closes: float) -> list[Command]:
         """The next minute: a bar for each symbol (at its last price unless told), then the timer."""

@@ -41,14 +41,15 @@ accounts = st.builds(
 def test_what_can_change_what_is_remembered_is_measured_before_an_entry(days: list[Account]) -> None:
     state = make_trader().state
     state.entries_day = state.losses_day = 2 * NOON_MS  # A day that is not over yet.
-    whole, changing = Guard(LIMITS, 60_000), Guard(LIMITS, 60_000)
+    whole, changing, timed = (Guard(LIMITS, 60_000) for _ in range(3))
     for n, account in enumerate(days):
         now_ms = NOON_MS + n * 60_000
         state.wallet_usdt, state.entries_today, state.losses_in_row = account[:3]
         state.symbols[BTC].see_bar(0.0, now_ms - account.feed_age_ms)
         told = whole.note(whole.measure(state, now_ms, (BTC,)), now_ms)
         assert changing.note(changing.measure_change(state, now_ms, (BTC,)), now_ms) == told
-        assert changing.standing() == whole.standing()
+        assert timed.note(timed.measure_change(state, now_ms, (BTC,), by_timer=True), now_ms) == told
+        assert changing.standing() == timed.standing() == whole.standing()
 
 
 FEW = Limit(

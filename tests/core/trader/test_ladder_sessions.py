@@ -63,7 +63,7 @@ def check(trader: Trader, real: RealVenue, *, at_rest: bool) -> None:
     assert check_state(state) == []
     assert broken(state) == []
     assert {s: b.lots for s, b in state.symbols.items() if b.lots} == real.venue.positions_lots()
-    costs = {symbol: position.cost_usdt for (symbol, _), position in state.ledger.positions.items()}
+    costs = {symbol: position.cost_usdt for symbol, position in state.ledger.positions.items()}
     assert costs == real.venue.positions_cost_usdt()
     assert state.ledger.wallet_usdt == real.venue.wallet_usdt()
     assert {order_id for s in state.books() for order_id in s.orders} == {

@@ -77,7 +77,7 @@ def test_books_balance_to_the_last_digit_at_every_step(sequence: list[tuple], ma
             held[symbol] += fill.side.sign * fill.qty_lots
             fees += fill.fee_usdt
             assert effect.closed_lots + effect.opened_lots == fill.qty_lots
-            assert effect.position == ledger.positions.get((symbol, ""))
+            assert effect.position == ledger.positions.get(symbol)
         else:
             ledger.apply_funding(make_payment(n, symbol, *rest))
             funding += rest[0]
@@ -98,12 +98,12 @@ def test_books_balance_to_the_last_digit_at_every_step(sequence: list[tuple], ma
             assert equity - account.initial_usdt == gained
             assert equity == account.wallet_usdt + account.unrealised_usdt
             unrealised = sum(
-                (CONTRACTS[s].qty(p.lots) * mark[s] - p.cost_usdt for (s, _), p in ledger.positions.items()), Decimal(0)
+                (CONTRACTS[s].qty(p.lots) * mark[s] - p.cost_usdt for s, p in ledger.positions.items()), Decimal(0)
             )
             assert account.unrealised_usdt == unrealised
         assert account.initial_usdt == INITIAL
         assert (account.fees_usdt, account.funding_usdt, account.adjustments_usdt) == (fees, funding, adjustments)
-        assert {s: p.lots for (s, _), p in ledger.positions.items()} == {s: n for s, n in held.items() if n}
+        assert {s: p.lots for s, p in ledger.positions.items()} == {s: n for s, n in held.items() if n}
 
 
 @settings(max_examples=150, deadline=None)
@@ -118,7 +118,7 @@ def test_realised_profit_is_the_oracles_within_the_step_of_each_partial_close(se
         bound = Fraction(1, 10**8) * oracle.partial_closes
         realised = ledger.account(dict.fromkeys(SYMBOLS, Decimal(1))).realised_usdt
         assert abs(Fraction(realised) - oracle.realised) <= bound
-        for (symbol, _), position in ledger.positions.items():
+        for symbol, position in ledger.positions.items():
             assert abs(Fraction(position.cost_usdt) - oracle.cost[symbol]) <= bound
         if oracle.partial_closes == 0:
             assert Fraction(realised) == oracle.realised

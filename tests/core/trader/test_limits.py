@@ -82,7 +82,7 @@ def test_default_limits_are_wired_to_their_settings() -> None:
     }
     desk = Desk(make_trader(settings=Settings(limits=LimitSettings(**values))))
     desk.minute()
-    found = {reading.rule.name: reading.limit for reading in desk.trader.readings}
+    found = {reading.rule.name: reading.limit for reading in desk.readings()}
     assert found == {
         "day_loss_usdt": 111.0,
         "day_loss_pct": 11.0,

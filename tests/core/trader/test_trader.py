@@ -664,7 +664,7 @@ def test_invariants_of_every_session(session: list[tuple]) -> None:
                 assert order.reduce_only
         for s in desk.trader.state.books():
             symbol = s.instrument.symbol
-            ledger_position = desk.trader.state.ledger.positions.get((symbol, desk.trader.strategy.name))
+            ledger_position = desk.trader.state.ledger.positions.get(symbol)
             assert s.lots == fills[symbol] == (ledger_position.lots if ledger_position else 0)
             assert (s.trade is not None) or s.lots == 0
             assert sum(1 for o in s.orders.values() if o.role is OrderRole.ENTRY) <= 1

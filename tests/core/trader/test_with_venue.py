@@ -102,7 +102,7 @@ def test_books_never_part(session: list[dict], reverses: bool) -> None:
         run.run(steps[: n + 1], n) if n else run.run(steps[:1])
         state = trader.state
         assert {s: b.lots for s, b in state.symbols.items() if b.lots} == real.venue.positions_lots()
-        costs = {symbol: position.cost_usdt for (symbol, _), position in state.ledger.positions.items()}
+        costs = {symbol: position.cost_usdt for symbol, position in state.ledger.positions.items()}
         assert costs == real.venue.positions_cost_usdt()
         assert state.ledger.wallet_usdt == real.venue.wallet_usdt()
         ours = {order_id for s in state.books() for order_id in s.orders}

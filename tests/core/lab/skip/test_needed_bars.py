@@ -180,7 +180,8 @@ def test_the_markets_are_worth_it() -> None:
             rules = sorted(RULES)[(seed + number) % len(RULES)]
             sections = {"limits": LIMITS[name], "sizing": {"position_pct": 30.0, "risk_per_trade_pct": 1.0}}
             run = Told(history, values, {"exits": RULES[rules]}, sections, skipping=True)
-            measured |= {reading.rule.name for reading in run.drive.trader.readings}
+            state, guard = run.drive.trader.state, run.drive.trader.guard
+            measured |= {r.rule.name for r in guard.measure(state, state.sampled_ms, state.symbols)}
             fired |= {(r.event.limit, r.event.effect) for r in run.records if isinstance(r, LimitRecord)}
             reasons |= {r.trade.exit_reason for r in run.records if isinstance(r, TradeRecord)}
             told += sum(1 for r in run.records if type(r).__name__ == "EquityRecord")

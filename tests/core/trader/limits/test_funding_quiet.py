@@ -53,7 +53,7 @@ def test_funding_quiet_blocks_entries_and_nothing_else() -> None:
 def test_funding_quiet_blocks_nothing_where_nobody_tells_when_it_is_and_that_is_shown() -> None:
     desk = make_desk(**TEN)
     at(desk, -5)
-    levels = {r.symbol: r.level for r in desk.trader.readings if r.rule.name == "funding_quiet"}
+    levels = {r.symbol: r.level for r in desk.readings() if r.rule.name == "funding_quiet"}
     assert set(levels.values()) == {"unknown"}
     assert desk.limits("funding_quiet") == []
     assert entry_lots(desk.predict(20)) > 0

@@ -77,7 +77,7 @@ def test_a_window_outlives_a_start_and_ends_though_it_is_taken_out_of_the_settin
 def test_nothing_is_measured_where_no_window_is_set() -> None:
     desk = make_desk()
     at(desk, 22)
-    assert "no_trade_hours" not in {reading.rule.name for reading in desk.trader.readings}
+    assert "no_trade_hours" not in {reading.rule.name for reading in desk.readings()}
 
 
 @pytest.mark.parametrize("symbol", [BTC, ETH])
