@@ -267,6 +267,8 @@ class Reader:
                     asked = {key: what for key, what in asked.items() if symbol not in ("", key)}
                 case Verb.LOCK | Verb.UNLOCK:
                     pass  # The events of the limit tell.
+                case Verb.CLOSE | Verb.MOVE_STOP:
+                    pass  # It bars nothing; the orders tell.
                 case _:
                     assert_never(verb)
         return [

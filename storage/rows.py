@@ -89,9 +89,15 @@ def _leaves(cls: type[Any], prefix: str) -> Iterator[_Leaf]:
             yield _Leaf(prefix + field.name, *_converters(kind))
 
 
+def _optional(convert: Convert) -> Convert:
+    return lambda value: None if value is None else convert(value)
+
+
 def _converters(kind: Any) -> tuple[Convert | None, Convert | None]:
     if kind is Decimal:
         return str, Decimal
+    if kind == Decimal | None:
+        return _optional(str), _optional(Decimal)
     if kind is bool:
         return int, bool
     if isinstance(kind, type) and issubclass(kind, Enum):

@@ -38,12 +38,21 @@ class Kind(StrEnum):
     FLAG = "flag"
     TEXT = "text"
     DURATION = "duration"
+    TRADE = "trade"
+    PERCENT = "percent"
+    PRICE = "price"
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it says what the act is done to, or with what, and is so said without the name of the argument."""
+        return self in (Kind.SYMBOL, Kind.TRADE, Kind.PRICE)
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """Something that may be said with an act, or must, where it is `needed`. `words` is what it changes: of a symbol
-    the clause that ends what the act does, else a sentence. `sent` is added to what is said of the act on its way."""
+    """Something that may be said with an act, or must, where it is `needed`. `words` is what it changes: of what is
+    named (`Kind.is_named`) a clause that goes on with what the act does, else a sentence. `sent` is added to what is
+    said of the act on its way."""
 
     name: str
     kind: Kind
@@ -182,6 +191,13 @@ def _resume_facts(snapshot: Snapshot) -> Facts:
 def _against_unlock(snapshot: Snapshot) -> str:
     locked = any(block.limit in CLEARED_BY_UNLOCK for block in snapshot.status.blocks)
     return "" if locked or snapshot.status.state in BEGINNING else "no symbol is locked"
+
+
+def _against_a_trade(snapshot: Snapshot) -> str:
+    """What is held is known once books are compared, and not before."""
+    if snapshot.status.state in BEGINNING:
+        return f"the engine is {snapshot.status.state}; ask again once books are compared"
+    return "" if snapshot.positions else "no open position"
 
 
 def _against_flatten(snapshot: Snapshot) -> str:
@@ -349,6 +365,46 @@ _ALL = (
             Argument("symbol", Kind.SYMBOL, "in SYMBOL, whether the operator locked it or losses did", needed=True),
         ),
         against=_against_unlock,
+    ),
+    Operation(
+        Verb.CLOSE.value,
+        Words(
+            label="close",
+            does="close one open trade at market",
+            order="Close one open trade at market",
+            goes_on="all others, and entries, go on",
+            slip="at market; all other trades go on",
+            sent="at market; what is left of it stays protected",
+        ),
+        Danger.LOW,
+        reduces=True,
+        arguments=(
+            Argument(
+                "trade", Kind.TRADE, "TRADE as `positions` has its id, or a symbol in which it is alone", needed=True
+            ),
+            Argument(
+                "share_pct", Kind.PERCENT, "Only so much of it, in percent; stop and targets are cut to the rest."
+            ),
+        ),
+        against=_against_a_trade,
+    ),
+    Operation(
+        Verb.MOVE_STOP.value,
+        Words(
+            label="move stop",
+            does="put the stop of one open trade elsewhere",
+            order="Put the stop of one open trade elsewhere; the old one goes once the new one rests",
+            sent="the old stop goes once the new one rests",
+        ),
+        Danger.NONE,
+        reduces=False,
+        arguments=(
+            Argument(
+                "trade", Kind.TRADE, "TRADE as `positions` has its id, or a symbol in which it is alone", needed=True
+            ),
+            Argument("price", Kind.PRICE, "to PRICE in USDT", needed=True),
+        ),
+        against=_against_a_trade,
     ),
 )
 

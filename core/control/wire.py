@@ -35,6 +35,8 @@ Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, Meta(max_length=_MAX_NAME)]
 Text = Annotated[str, Meta(max_length=_MAX_TOLD)]
 Duration = Annotated[int, Meta(ge=1, le=_LONGEST_MS)]
+Exact = Annotated[str, Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,15})?$")]
+"""A number from 0 on as text: none of its digits is lost on the way."""
 
 
 class Asked(Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,11 +136,19 @@ class Updates(Struct, frozen=True):
 def _command_type(operation_id: str) -> type[Struct]:
     """What is said with one act: its arguments by their names, who asks, and where it needs the write lease whether
     that is taken over for it."""
-    forms: dict[Kind, Any] = {Kind.SYMBOL: Name, Kind.FLAG: bool, Kind.TEXT: Text, Kind.DURATION: Duration}
+    forms: dict[Kind, Any] = {
+        Kind.SYMBOL: Name,
+        Kind.FLAG: bool,
+        Kind.TEXT: Text,
+        Kind.DURATION: Duration,
+        Kind.TRADE: Text,
+        Kind.PERCENT: Exact,
+        Kind.PRICE: Exact,
+    }
     arguments = OPERATIONS[operation_id].arguments
     needed = [argument for argument in arguments if argument.needed]
     return msgspec.defstruct(
-        f"{operation_id.title().replace('_', '')}Params",
+        f"{operation_id.title().replace('-', '')}Params",
         [
             *((argument.name, forms[argument.kind]) for argument in needed),
             *((a.name, forms[a.kind] | UnsetType, UNSET) for a in arguments if not a.needed),

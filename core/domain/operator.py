@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from core.domain.origin import ACCOUNT, Origin
@@ -16,6 +17,12 @@ class Verb(StrEnum):
     FLATTEN = "flatten"
     LOCK = "lock"
     UNLOCK = "unlock"
+    CLOSE = "close"
+    MOVE_STOP = "move-stop"
+
+
+OF_A_TRADE = (Verb.CLOSE, Verb.MOVE_STOP)
+"""What is asked of one open trade, of which its engine must know what is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,9 @@ class OperatorCommand:
     """`symbol` is empty for the whole account; `time_ms` is the engine's time when it took the command.
 
     `include_external` lets a flatten close, and cancel, what others placed in the account too. A lock holds until
-    `until_ms`, None until it is ended, for the `reason` that the operator gave.
+    `until_ms`, None until it is ended, for the `reason` that the operator gave. `trade` names one open trade, by its id
+    or by the symbol where no other is open; `share_pct` is how much of it is closed, in percent, None for all of it,
+    and `price` where its stop goes, in USDT.
     """
 
     command_id: str
@@ -34,6 +43,9 @@ class OperatorCommand:
     include_external: bool = False
     until_ms: int | None = None
     reason: str = ""
+    trade: str = ""
+    share_pct: Decimal | None = None
+    price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +59,26 @@ class OperatorWish:
     include_external: bool = False
     for_ms: int | None = None
     reason: str = ""
+    trade: str = ""
+    share_pct: Decimal | None = None
+    price: Decimal | None = None
 
     def taken(self, command_id: str, now_ms: int) -> OperatorCommand:
         """The command that it becomes at `now_ms`, its texts made plain."""
         until_ms = None if self.for_ms is None else now_ms + self.for_ms
-        by, reason = plain(self.operator), plain(self.reason)
-        return OperatorCommand(command_id, self.verb, self.symbol, by, now_ms, self.include_external, until_ms, reason)
+        return OperatorCommand(
+            command_id,
+            self.verb,
+            self.symbol,
+            plain(self.operator),
+            now_ms,
+            self.include_external,
+            until_ms,
+            plain(self.reason),
+            plain(self.trade),
+            self.share_pct,
+            self.price,
+        )
 
 
 class LimitEffect(StrEnum):

@@ -32,6 +32,7 @@ class ExitReason(StrEnum):
     UNPROTECTED = "unprotected"
     OUTSIDE = "closed outside"
     UNWANTED = "not wanted"
+    OPERATOR = "closed by the operator"
 
     @property
     def is_at_a_price(self) -> bool:
@@ -42,7 +43,7 @@ class ExitReason(StrEnum):
                 return True
             case ExitReason.REVERSAL | ExitReason.FLATTEN | ExitReason.TIME | ExitReason.LIMIT | ExitReason.HOLE:
                 return False
-            case ExitReason.UNPROTECTED | ExitReason.OUTSIDE | ExitReason.UNWANTED:
+            case ExitReason.UNPROTECTED | ExitReason.OUTSIDE | ExitReason.UNWANTED | ExitReason.OPERATOR:
                 return False
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 
 from core.control.events import KEPT_EVENTS, Events
 from core.control.protocol import ChartView, CommandResult, Snapshot
-from core.control.request import Request
+from core.control.request import Request, Value
 from core.domain.operator import OperatorWish, Verb
 from core.engine.engine import Engine
 from core.home.log_line import LogLine
@@ -41,5 +42,13 @@ class EngineControl:
             include_external=bool(values.get("include_external")),
             for_ms=int(values.get("for_ms", 0)) or None,
             reason=str(values.get("reason", "")),
+            trade=str(values.get("trade", "")).strip(),
+            share_pct=_exact(values.get("share_pct")),
+            price=_exact(values.get("price")),
         )
         return await asyncio.wrap_future(self._engine.submit(wish))
+
+
+def _exact(told: Value | None) -> Decimal | None:
+    """A number as it was written; None where none was given."""
+    return None if told is None else Decimal(str(told))

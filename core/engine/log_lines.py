@@ -72,7 +72,7 @@ def line_of(record: Record, instruments: Mapping[str, Instrument]) -> Line | Non
         case LimitRecord(e):
             return _limit_line(e)
         case OperatorRecord(command, result):
-            what = f"{command.verb} {command.symbol}".rstrip()
+            what = f"{command.verb} {command.symbol or command.trade}".rstrip()
             return _risk(logging.WARNING, f"{what}: {result} (operator {command.operator})")
         case AdjustmentRecord() if record.amount_usdt:
             return _risk(logging.WARNING, f"wallet moved by {record.amount_usdt:+f} USDT: {record.what}")

@@ -105,7 +105,7 @@ class Steering:
     async def _carry_out(self, command: OperatorCommand) -> str:
         records = await self._stepper.step([command], command.time_ms)
         result = next(record.result for record in records if isinstance(record, OperatorRecord))
-        if command.verb is Verb.FLATTEN and (held := self._exits_wait()):
+        if command.verb in (Verb.FLATTEN, Verb.CLOSE) and (held := self._exits_wait()):
             result += f"; {held}"
         if command.include_external and command.verb is Verb.FLATTEN and not result.startswith("refused"):
             result += f"; {await self._close_others(command.symbol)}"

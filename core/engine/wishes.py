@@ -12,7 +12,7 @@ from dataclasses import replace
 from core.control.operations import OPERATIONS
 from core.control.protocol import RunState
 from core.control.readiness import BEGINNING
-from core.domain.operator import OperatorCommand, Verb
+from core.domain.operator import OF_A_TRADE, OperatorCommand, Verb
 from core.domain.records import OperatorRecord, Record
 from core.trader.state import KEPT_ID
 
@@ -26,8 +26,9 @@ def refusal(verb: Verb, state: RunState) -> str:
     """Why an engine in this state does not take it, with the way out; empty where it does."""
     operation = OPERATIONS[verb]
     if state in BEGINNING:
-        return "" if operation.reduces else f"refused: the engine is {state}; ask again once books are compared"
-    if state == "running" or (state == "ended" and verb is not Verb.FLATTEN):
+        is_taken = operation.reduces and verb not in OF_A_TRADE
+        return "" if is_taken else f"refused: the engine is {state}; ask again once books are compared"
+    if state == "running" or (state == "ended" and verb not in (Verb.FLATTEN, *OF_A_TRADE)):
         return ""
     return "; ".join(filter(None, (f"refused: the engine is {state}", operation.words.without)))
 

@@ -12,19 +12,24 @@ from core.trader.flattening import FLAT, flattening
 from core.trader.guard import Guard
 from core.trader.locking import lock, unlock
 from core.trader.messages import Command, Journal
+from core.trader.protection import Protection
 from core.trader.sampling import Sampling
 from core.trader.sending import Leaving, cancel_entries, journalled
 from core.trader.state import FLAT_ID, TraderState
+from core.trader.trade_acts import TradeActs
 
 _OF_A_SYMBOL = (Verb.FLATTEN, Verb.LOCK, Verb.UNLOCK)
 
 
 class Operating:
-    def __init__(self, state: TraderState, guard: Guard, leaving: Leaving, sampling: Sampling) -> None:
+    def __init__(
+        self, state: TraderState, guard: Guard, leaving: Leaving, protection: Protection, sampling: Sampling
+    ) -> None:
         self._state = state
         self._guard = guard
         self._leaving = leaving
         self._sampling = sampling
+        self._trades = TradeActs(state, leaving, protection)
 
     def on_command(self, command: OperatorCommand) -> list[Command]:
         """The record of it first, with what came of it: refused, where it is for a symbol that is not traded, or not
@@ -60,6 +65,10 @@ class Operating:
             case Verb.UNLOCK:
                 result, events = unlock(self._guard, command)
                 commands += journalled(events)
+            case Verb.CLOSE:
+                result, commands = self._trades.close(command)
+            case Verb.MOVE_STOP:
+                result, commands = self._trades.move_stop(command)
             case _:
                 assert_never(command.verb)
         return [Journal(OperatorRecord(command, result)), *commands]

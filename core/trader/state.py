@@ -337,6 +337,8 @@ class TraderState:
                 self.losses_in_row = 0
             case Verb.LOCK | Verb.UNLOCK:
                 pass  # The limit that it fires, or ends, remembers it.
+            case Verb.CLOSE | Verb.MOVE_STOP:
+                pass  # The orders that it places remember it.
             case _:
                 assert_never(command.verb)
 

@@ -106,7 +106,7 @@ class Trader:
             for one in (strategy, *beside)
         }
         self._sampling = Sampling(self.state, self.guard)
-        self._operating = Operating(self.state, self.guard, self._leaving, self._sampling)
+        self._operating = Operating(self.state, self.guard, self._leaving, self.protection, self._sampling)
         self._handlers: dict[type, Callable[[Any], list[Command]]] = {
             Bar: self._on_bar,
             FirstPrice: self._on_first_price,

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,9 @@ class Act:
     verb: Verb
     symbol: str = ""
     for_ms: int | None = None
+    trade: str = ""
+    share_pct: Decimal | None = None
+    price: Decimal | None = None
 
 
 ACTS = (
@@ -201,7 +205,15 @@ async def run_hour(
                 look(event_time_ms(event), engines[0])
                 while waiting and event_time_ms(event) > waiting[0].at_ms:
                     act = waiting.pop(0)
-                    wish = OperatorWish(act.verb, act.symbol, "script", for_ms=act.for_ms)
+                    wish = OperatorWish(
+                        act.verb,
+                        act.symbol,
+                        "script",
+                        for_ms=act.for_ms,
+                        trade=act.trade,
+                        share_pct=act.share_pct,
+                        price=act.price,
+                    )
                     result = await engines[0].command(wish)
                     assert result.accepted, result.message
                 if changed := adopt(event_time_ms(event), journal):

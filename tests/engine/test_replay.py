@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -315,6 +316,32 @@ async def test_times_without_entries_and_locks_are_replayed(database: Database, 
     locks = 'SELECT min(until_ms), max(time_ms) FROM limit_events WHERE "limit" = ? AND symbol = ?'
     ((until_ms, ended_ms),) = sql(database, locks, "lock", SYMBOLS[0])
     assert START_MS + 9 * MINUTE_MS < until_ms <= ended_ms < until_ms + MINUTE_MS
+
+
+@pytest.mark.parametrize("cut_minutes", [None, 35, 45])
+async def test_acts_on_one_trade_are_replayed(database: Database, cut_minutes: int | None) -> None:
+    """Also where a start falls between them. One short is held from minute 33 to 36, one from 37 on."""
+    btc = SYMBOLS[0]
+    acts = (
+        Act(START_MS + 34 * MINUTE_MS + 5_000, Verb.MOVE_STOP, trade=btc, price=Decimal("105200.05")),
+        Act(START_MS + 34 * MINUTE_MS + 6_000, Verb.CLOSE, trade=btc, share_pct=Decimal("33.3")),
+        Act(START_MS + 38 * MINUTE_MS + 5_000, Verb.CLOSE, trade=btc),
+    )
+    if cut_minutes is not None:
+        await session(database, acts=acts, end_ms=START_MS + cut_minutes * MINUTE_MS)
+    await session(database, acts=acts)
+    assert (await verified(database)).first_difference is None
+    told = sql(database, "SELECT verb, trade, share_pct, price FROM operator_commands ORDER BY seq")
+    assert told == [
+        ("move-stop", btc, None, "105200.05"),
+        ("close", btc, "33.3", None),
+        ("close", btc, None, None),
+    ]
+    moved = "SELECT count(*) FROM orders WHERE symbol = ? AND role = 'stop' AND trigger_ticks = 1052000"
+    assert sql(database, moved, btc)[0][0] >= 1
+    assert sql(database, "SELECT state FROM orders WHERE role = 'reduce'") == [("filled",)]
+    closed = "SELECT symbol FROM trades WHERE exit_reason = 'closed by the operator'"
+    assert sql(database, closed) == [(btc,)]
 
 
 async def test_a_start_with_another_strategy_is_replayed_by_it(database: Database) -> None:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.control.protocol import CommandResult
+from core.control.socket import ControlServer
 from core.domain.operator import OperatorCommand, OperatorWish, Verb
 from core.domain.orders import OrderRole
 from core.domain.records import AdjustmentRecord, IntentRecord, OperatorRecord, Record
+from core.engine.control import EngineControl
 from core.engine.stepper import Stepper
 from core.engine.wishes import kept, refusal
+from core.home.folder import Home
+from core.home.logbook import Logbook
 from core.ports import Venue
 from core.trader.restore import restore
 from core.trader.state import KEPT_ID
 from core.trader.trader import Trader
+from tests.core.control.asking import ask
 from tests.core.trader.desk import BTC, INSTRUMENTS, Desk, make_trader
 from tests.engine import test_past
 from tests.engine.test_past import SYMBOLS
@@ -107,6 +114,36 @@ async def test_a_symbol_that_is_not_traded_is_refused_at_once(monkeypatch: pytes
         assert not answer.accepted
         assert "DOGEUSDT is not traded here" in answer.message
         house.answered.set()
+
+
+async def close_the_one(home: Home, **more: str) -> dict[str, Any]:
+    told: dict[str, Any] = await ask(home, "command", {"verb": "close", "trade": BTC, "operator": "ann", **more})
+    return told
+
+
+async def test_over_the_socket_a_trade_is_closed_once_books_are_compared(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home = Home(tmp_path)
+    home.create()
+    async with House(monkeypatch) as house, ControlServer(EngineControl(house.engine, Logbook()), home):
+        await house.asked.wait()
+        early = await close_the_one(home)
+        assert early["message"] == "refused: the engine is recovering; ask again once books are compared"
+        house.answered.set()
+        await house.comes(lambda: house.state() == "running", "that it trades")
+        trade = house.trader.state.symbols[BTC].book("plain").trade
+        assert trade is not None
+        move = {"verb": "move-stop", "trade": trade.trade_id, "price": "70000"}
+        assert "would fire at once" in (await ask(home, "command", move))["message"]
+        assert house.exits() == []
+        done = await close_the_one(home)
+        assert (done["accepted"], house.exits()) == (True, [BTC])
+        assert done["message"].startswith("closing 0.041 BTC at market")
+        again = await close_the_one(home, share_pct="50")
+        assert (again["accepted"], house.exits()) == (False, [BTC])
+        assert "is being left already: closed by the operator" in again["message"]
+        assert [record.command.operator for record in house.told] == ["socket", "ann", "ann"]
 
 
 async def test_what_opens_positions_again_waits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,7 +133,18 @@ plain_records: st.SearchStrategy[Record] = st.one_of(
     st.builds(
         OperatorRecord,
         st.builds(
-            OperatorCommand, text, st.sampled_from(Verb), text, text, times, st.booleans(), st.none() | times, text
+            OperatorCommand,
+            text,
+            st.sampled_from(Verb),
+            text,
+            text,
+            times,
+            st.booleans(),
+            st.none() | times,
+            text,
+            text,
+            st.none() | money,
+            st.none() | money,
         ),
         text,
     ),

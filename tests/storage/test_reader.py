@@ -333,6 +333,7 @@ def command(number: int, verb: Verb, result: str, symbol: str = "", told: str = 
         ([command(1, Verb.FLATTEN, "closing 1 position")], ["paused"]),
         ([command(1, Verb.FLATTEN, "closing 1 position", "BTCUSDT")], []),
         ([command(1, Verb.FLATTEN, "kept", told=KEPT_ID)], []),
+        ([command(1, Verb.CLOSE, "closing"), command(2, Verb.MOVE_STOP, "moving")], []),
         (
             [
                 command(1, Verb.FLATTEN, "closing 1 position"),

@@ -19,6 +19,7 @@ from tui.text.moments import MOMENT_FORMS, parse_moment
 
 HOME_META = "quarterdeck.home"
 MAX_SPEED = "max"
+_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -144,6 +145,30 @@ class Duration(click.ParamType[int]):
         if found is None:
             self.fail(f"{value!r} is no duration; write 90m, 48h, 30d or 4w", param, ctx)
         return int(Decimal(found[1]) * _UNITS_MS[found[2]])
+
+
+class Price(click.ParamType[str]):
+    """A price in USDT above 0, its digits as they were written."""
+
+    name = "PRICE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        written = str(value).strip()
+        if not _NUMBER.fullmatch(written) or not Decimal(written):
+            self.fail(f"{value!r} is no price; write a number above 0, as 61250.5", param, ctx)
+        return written
+
+
+class Percent(click.ParamType[str]):
+    """A share in percent, above 0 and 100 at most, its digits as they were written."""
+
+    name = "PERCENT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        written = str(value).strip()
+        if not _NUMBER.fullmatch(written) or not 0 < Decimal(written) <= 100:
+            self.fail(f"{value!r} is no share; write percent, above 0 and 100 at most, as 50", param, ctx)
+        return written
 
 
 class Moment(click.ParamType[int]):

@@ -14,7 +14,7 @@ from core.control.request import Value, Values
 from core.domain.errors import QuarterdeckError, RefusedError, StorageError, UnavailableError
 from core.home.folder import Home, engine_pid
 from tui.cli.echo import echo
-from tui.cli.options import Duration, confirm, home_option, json_option, yes_option
+from tui.cli.options import Duration, Percent, Price, confirm, home_option, json_option, yes_option
 from tui.cli.output import emit_json
 
 if TYPE_CHECKING:
@@ -51,6 +51,18 @@ def _symbol(argument: Argument) -> Callable[[Callable[..., None]], Callable[...,
     return click.argument(argument.name, **({"required": True} if argument.needed else {"default": ""}))
 
 
+def _trade(argument: Argument) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.argument(argument.name, required=argument.needed)
+
+
+def _price(argument: Argument) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.argument(argument.name, type=Price(), required=argument.needed)
+
+
+def _percent(argument: Argument) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(f"--{argument.name.removesuffix('_pct')}", argument.name, type=Percent(), help=argument.words)
+
+
 def _flag(argument: Argument) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option(f"--{argument.name.replace('_', '-')}", is_flag=True, help=argument.words)
 
@@ -69,11 +81,19 @@ def _take_over_option(function: Callable[..., None]) -> Callable[..., None]:
     )
 
 
-_PARAMETERS = {Kind.SYMBOL: _symbol, Kind.FLAG: _flag, Kind.TEXT: _text, Kind.DURATION: _duration}
+_PARAMETERS = {
+    Kind.SYMBOL: _symbol,
+    Kind.FLAG: _flag,
+    Kind.TEXT: _text,
+    Kind.DURATION: _duration,
+    Kind.TRADE: _trade,
+    Kind.PERCENT: _percent,
+    Kind.PRICE: _price,
+}
 
 
 def _help(operation: Operation) -> str:
-    clauses = [operation.words.order, *(a.words for a in operation.arguments if a.kind is Kind.SYMBOL)]
+    clauses = [operation.words.order, *(a.words for a in operation.arguments if a.kind.is_named)]
     return f"{', '.join(clauses)}.{' Asks first.' if operation.danger.asks else ''}"
 
 

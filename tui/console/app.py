@@ -297,7 +297,8 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             width, height = self.deck.size
             fixed = 6 if width >= NARROW else 8
             operation = OPERATIONS[name]
-            given: Values = {a.name: self.symbol for a in operation.arguments if a.needed and a.kind is Kind.SYMBOL}
+            chosen = {Kind.SYMBOL: self.symbol, Kind.TRADE: self.deck.target.cursor_trade() or self.symbol}
+            given: Values = {a.name: chosen[a.kind] for a in operation.arguments if a.needed}
             self.desk.operate(operation, snapshot, max(0, height - fixed), width, given)
         self.flush()
 

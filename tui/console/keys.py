@@ -59,7 +59,9 @@ ACT_KEYS = {
     "resume": ActKeys("R", 4),
     "lock": ActKeys("L", 0),
     "unlock": ActKeys("U", 0),
+    "close": ActKeys("C", 0),
 }
+"""Of every act but those that need a price: the console has no line to write one in."""
 
 
 def _act(name: str, keys: ActKeys) -> Action:

@@ -65,8 +65,12 @@ def test_nothing_can_be_done_without_an_engine_or_after_its_end(operation: Opera
     assert not operation.possible(None)
 
 
-def test_what_opens_positions_is_never_taken_for_something_that_reduces() -> None:
-    assert [operation.id for operation in OPERATIONS.values() if not operation.reduces] == ["resume", "unlock"]
+def test_what_may_make_risk_larger_is_never_taken_for_something_that_reduces() -> None:
+    assert [operation.id for operation in OPERATIONS.values() if not operation.reduces] == [
+        "resume",
+        "unlock",
+        "move-stop",
+    ]
 
 
 @every_operation
@@ -90,6 +94,11 @@ def test_no_act_claims_more_of_orders_than_it_does(operation: Operation) -> None
         ("flatten", "starting", 0, ""),
         ("pause", "recovering", 0, ""),
         ("halt", "recovering", 0, ""),
+        ("close", "halted", 1, ""),
+        ("close", "running", 0, "close: no open position"),
+        ("close", "recovering", 1, "close: the engine is recovering; ask again once books are compared"),
+        ("move-stop", "paused", 1, ""),
+        ("move-stop", "running", 0, "move-stop: no open position"),
     ],
 )
 def test_reasons(act: str, state: str, positions: int, reason: str) -> None:

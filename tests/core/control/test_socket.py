@@ -88,7 +88,11 @@ async def test_an_error_of_the_engine_arrives_as_the_same_kind(home: Home) -> No
     ("method", "params", "said"),
     [
         ("sell", {}, "unknown method 'sell'; known: status"),
-        ("command", {"verb": "buy"}, r"Invalid value 'buy' .* verb \(pause, halt, flatten, resume, lock, unlock\)"),
+        (
+            "command",
+            {"verb": "buy"},
+            r"Invalid value 'buy' .* verb \(pause, halt, flatten, resume, lock, unlock, close, move-stop\)",
+        ),
         ("command", {}, "missing required field `verb`"),
         ("command", {"verb": "flatten", "symbol": "x" * 65}, r"`\$.symbol`; it takes .* text of at most 64"),
         ("command", {"verb": "halt", "operator": 7}, r"`\$.operator`; it takes .* text of at most 64"),
@@ -100,6 +104,10 @@ async def test_an_error_of_the_engine_arrives_as_the_same_kind(home: Home) -> No
         ("command", {"verb": "lock", "symbol": "BTCUSDT", "for_ms": 0}, "Expected `int` >= 1"),
         ("command", {"verb": "lock", "symbol": "BTCUSDT", "for_ms": "2h"}, "Expected `int`, got `str`"),
         ("command", {"verb": "lock", "symbol": "BTCUSDT", "reason": "x" * 201}, "length <= 200"),
+        ("command", {"verb": "close"}, "missing required field `trade`"),
+        ("command", {"verb": "close", "trade": "t1", "share_pct": 50}, "Expected `str`, got `int`"),
+        ("command", {"verb": "move-stop", "trade": "t1", "price": "-1"}, "matching regex"),
+        ("command", {"verb": "move-stop", "trade": "t1"}, "missing required field `price`"),
         ("command", {"verb": "flatten", "symbol": {"a": [{}]}}, "Expected `str`, got `object`"),
         ("snapshot", {"parts": ["secrets"]}, "parts, a list out of seq, status"),
         ("snapshot", {"parts": "status"}, "parts, a list"),
@@ -172,7 +180,7 @@ async def test_clients_that_only_sit_there_lock_nobody_out_who_makes_risk_smalle
     clients = [await asyncio.open_unix_connection(str(home.socket)) for _ in range(MAX_CLIENTS)]
     for verb in ("halt", "flatten", "pause"):
         assert (await ask(home, "command", {"verb": verb}))["accepted"]
-    with pytest.raises(UnavailableError, match=r"16 clients .* only flatten, halt, lock, pause are taken"):
+    with pytest.raises(UnavailableError, match=r"16 clients .* only close, flatten, halt, lock, pause are taken"):
         await ask(home, "command", {"verb": "resume"})
     assert [verb for verb, _, _ in control.asked] == [Verb.HALT, Verb.FLATTEN, Verb.PAUSE]
     for _, writer in clients:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,6 +48,17 @@ class Engine:
             "lock",
             {"symbol": "BTCUSDT", "for_ms": 60_000, "reason": "news"},
             OperatorWish(Verb.LOCK, "BTCUSDT", "ann", for_ms=60_000, reason="news"),
+        ),
+        ("close", {"trade": "t1"}, OperatorWish(Verb.CLOSE, "", "ann", trade="t1")),
+        (
+            "close",
+            {"trade": " t1 ", "share_pct": "33.3"},
+            OperatorWish(Verb.CLOSE, "", "ann", trade="t1", share_pct=Decimal("33.3")),
+        ),
+        (
+            "move-stop",
+            {"trade": "t1", "price": "59000.10"},
+            OperatorWish(Verb.MOVE_STOP, "", "ann", trade="t1", price=Decimal("59000.10")),
         ),
     ],
 )

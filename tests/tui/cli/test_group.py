@@ -85,7 +85,7 @@ def test_nothing_is_asked_where_no_engine_runs(quarterdeck: Quarterdeck, verb: s
 def test_help_names_every_verb(quarterdeck: Quarterdeck) -> None:
     text = quarterdeck("--help").stdout
     assert all(f"  {verb} " in text for verb in cli.commands)
-    assert len(cli.commands) == 30
+    assert len(cli.commands) == 32
 
 
 @pytest.mark.parametrize("verb", ["status", "positions", "orders", "trades", "signals", "stats", "models", "limits"])

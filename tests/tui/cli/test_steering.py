@@ -100,6 +100,64 @@ def test_an_engine_that_does_not_listen_yet_leaves_a_way_out(
     assert ("`quarterdeck panic`" in result.stderr) is (arguments[0] == "flatten")
 
 
+def test_one_trade_is_closed_or_a_part_of_it(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
+    assert quarterdeck("close", "plain-BTCUSDT-7").stdout == "close done\n"
+    assert quarterdeck("close", "btcusdt", "--share", "33.3").exit_code == 0
+    told = json.loads(quarterdeck("close", "BTCUSDT", "--share", "100", "--json").stdout)
+    assert (told["accepted"], told["message"]) == (True, "close done")
+    assert {asked[0] for asked in engine.control.asked} == {Verb.CLOSE}
+    assert engine.control.given == [
+        {"trade": "plain-BTCUSDT-7"},
+        {"trade": "btcusdt", "share_pct": "33.3"},
+        {"trade": "BTCUSDT", "share_pct": "100"},
+    ]
+
+
+def test_the_stop_of_a_trade_goes_where_it_was_written(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
+    assert quarterdeck("move-stop", "plain-BTCUSDT-7", "59000.10").exit_code == 0
+    assert engine.control.asked[0][0] is Verb.MOVE_STOP
+    assert engine.control.given == [{"trade": "plain-BTCUSDT-7", "price": "59000.10"}]
+
+
+def test_a_stop_that_may_be_loosened_needs_the_write_lease(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
+    engine.lease.claim("console", "free")
+    refused = quarterdeck("move-stop", "t1", "59000")
+    assert (refused.exit_code, engine.control.asked) == (1, [])
+    assert "console holds the write lease" in refused.stderr
+    assert quarterdeck("close", "t1").exit_code == 0
+    assert quarterdeck("move-stop", "t1", "59000", "--take-over").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["close"], "Missing argument 'TRADE'"),
+        (["close", "t1", "--share", "0"], "'0' is no share; write percent, above 0 and 100 at most, as 50"),
+        (["close", "t1", "--share", "100.1"], "'100.1' is no share"),
+        (["close", "t1", "--share=-5"], "'-5' is no share"),
+        (["close", "t1", "--share", "nan"], "'nan' is no share"),
+        (["move-stop", "t1"], "Missing argument 'PRICE'"),
+        (["move-stop", "t1", "0.0"], "'0.0' is no price; write a number above 0, as 61250.5"),
+        (["move-stop", "t1", "1e5"], "'1e5' is no price"),
+        (["move-stop", "--", "t1", "-5"], "'-5' is no price"),
+    ],
+)
+def test_a_bad_act_on_a_trade_ends_with_2_and_the_mend(
+    quarterdeck: Quarterdeck, engine: RunningEngine, arguments: list[str], told: str
+) -> None:
+    result = quarterdeck(*arguments)
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert engine.control.asked == []
+
+
+@pytest.mark.parametrize("arguments", [["close", "t1"], ["move-stop", "t1", "5"]])
+def test_without_an_engine_an_act_on_a_trade_ends_with_3(quarterdeck: Quarterdeck, arguments: list[str]) -> None:
+    result = quarterdeck(*arguments)
+    assert result.exit_code == 3
+    assert "no engine runs here" in result.stderr
+
+
 def test_a_symbol_is_locked_for_so_long_and_for_a_reason(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
     assert quarterdeck("lock", "btcusdt", "--for", "2h", "--reason", "news").exit_code == 0
     assert quarterdeck("lock", "ETHUSDT").exit_code == 0

@@ -16,8 +16,8 @@ from tui.console.keys import ACT_KEYS, ACTIONS, URGENT, Action, footer_actions
 ROOT = Path(cli_package.__file__).parents[2]
 TUI = ROOT / "tui"
 KEYS = {action.operation: action for action in ACTIONS if action.operation}
-NOT_ACTS = {"risk.py"}
-"""Where the operator's own standstill is named as a limit."""
+NOT_ACTS = {"risk.py", "trade.py"}
+"""Where the operator's own standstill is named as a limit, and the close of a candle."""
 
 every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 
@@ -41,7 +41,7 @@ def test_an_act_has_a_verb_with_its_words_and_arguments(operation: Operation) ->
         parameter = given[argument.name]
         told = verb.help if isinstance(parameter, click.Argument) else getattr(parameter, "help", "")
         assert argument.words in told
-        assert isinstance(parameter, click.Argument) is (argument.kind is Kind.SYMBOL)
+        assert isinstance(parameter, click.Argument) is argument.kind.is_named
 
 
 @pytest.mark.parametrize("action", KEYS.values(), ids=KEYS)
@@ -54,7 +54,8 @@ def test_the_key_of_an_act_tells_its_words_in_help_and_footer(action: Action) ->
 
 
 def test_keys_reach_what_is_registered_and_nothing_beside_it() -> None:
-    assert set(KEYS) == set(ACT_KEYS) == set(OPERATIONS)
+    priced = {act for act, operation in OPERATIONS.items() if Kind.PRICE in [a.kind for a in operation.arguments]}
+    assert set(KEYS) == set(ACT_KEYS) == set(OPERATIONS) - priced
     assert [a.id for a in ACTIONS if a.name == "operate"] == [f"operate('{name}')" for name in ACT_KEYS]
     assert set(URGENT.values()) <= set(KEYS)
 
@@ -79,7 +80,7 @@ def test_the_readme_has_the_key_and_the_verb_of_every_act() -> None:
         assert row[1].startswith(name)
     verbs = " ".join(row[0] for row in rows)
     for operation in OPERATIONS.values():
-        symbols = [a for a in operation.arguments if a.kind is Kind.SYMBOL]
+        symbols = [a for a in operation.arguments if a.kind.is_named]
         given = "".join(f" {a.name.upper()}" if a.needed else f" [{a.name.upper()}]" for a in symbols)
         assert f"`{operation.id}{given}`" in verbs
 

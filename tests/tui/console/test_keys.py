@@ -357,6 +357,31 @@ async def test_capital_l_locks_the_selected_symbol_when_pressed_twice_for_the_sa
         assert control.requests[-1] == Request("lock", {"symbol": app.symbol})
 
 
+async def test_capital_c_closes_the_trade_under_the_cursor_when_pressed_twice_for_the_same(
+    app: QuarterdeckApp, control: FakeControl
+) -> None:
+    async with screen.running(app, SIZE) as pilot:
+        await press(pilot, REGISTRY.key("positions"))
+        ids = [position.trade_id for position in snapshot().positions]
+        first = app.deck.target.cursor_trade()
+        assert first in ids
+        assert f"C again within 2 s = CLOSE {first}: at market" in await press(pilot, "C")
+        await press(pilot, "j", "C")
+        assert control.commands == []
+        second = app.deck.target.cursor_trade()
+        assert second != first
+        await press(pilot, "C")
+        assert control.requests == [Request("close", {"trade": second})]
+
+
+async def test_capital_c_elsewhere_means_the_trade_of_the_selected_symbol(
+    app: QuarterdeckApp, control: FakeControl
+) -> None:
+    async with screen.running(app, SIZE) as pilot:
+        await press(pilot, REGISTRY.key("chart"), "C", "C")
+        assert control.requests == [Request("close", {"trade": app.symbol})]
+
+
 async def test_capital_u_says_that_nothing_is_locked_or_unlocks(app: QuarterdeckApp, control: FakeControl) -> None:
     async with screen.running(app, SIZE) as pilot:
         assert "unlock: no symbol is locked" in await press(pilot, "U")

@@ -213,6 +213,10 @@ class Panel(Lines, can_focus=True):
         """The symbol under the cursor, empty where the panel's rows are not symbols."""
         return ""
 
+    def cursor_trade(self) -> str:
+        """The id of the open trade under the cursor, or of another row its symbol; empty where the rows are neither."""
+        return ""
+
     def watch_has_focus(self, _has_focus: bool) -> None:
         super().watch_has_focus(_has_focus)
         self.show(self.view)

@@ -112,6 +112,11 @@ class PositionsPanel(Panel):
         by_key.update((_external_key(order), order.symbol) for order in snapshot.external)
         return by_key.get(self.cursor_key, "")
 
+    def cursor_trade(self) -> str:
+        positions = self.view.snapshot.positions if self.view.snapshot is not None else ()
+        is_trade = any(p.trade_id == self.cursor_key for p in positions)
+        return self.cursor_key if is_trade else self.cursor_symbol()
+
 
 def _rows_of(snapshot: Snapshot) -> int:
     """With the headers of both tables and the line between them."""

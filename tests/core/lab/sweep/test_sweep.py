@@ -300,7 +300,7 @@ def test_every_reason_to_leave_has_a_code_or_is_never_one_of_the_traders_own_her
     first_of_a_rule = codes.pop("RULES")
     assert {reason.name: code for code, reason in enumerate(sweep.REASONS)} == codes
     assert first_of_a_rule == len(codes)
-    by_people = {ExitReason.FLATTEN, ExitReason.OUTSIDE}
+    by_people = {ExitReason.FLATTEN, ExitReason.OUTSIDE, ExitReason.OPERATOR}
     by_orders_that_cross, of_a_rule = {ExitReason.UNWANTED}, {ExitReason.TIME}
     assert set(ExitReason) - set(sweep.REASONS) == by_people | by_orders_that_cross | of_a_rule
 
