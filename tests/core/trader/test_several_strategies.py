@@ -14,7 +14,15 @@ from core.domain.market import MINUTE_MS
 from core.domain.operator import Verb
 from core.domain.orders import OUTSIDE_PREFIX, Fill, Order, OrderRole, Side
 from core.domain.origin import Origin
-from core.domain.records import FillRecord, ForecastRecord, IntentRecord, PositionRecord, SignalRecord, TradeRecord
+from core.domain.records import (
+    FillRecord,
+    ForecastRecord,
+    FundingRecord,
+    IntentRecord,
+    PositionRecord,
+    SignalRecord,
+    TradeRecord,
+)
 from core.domain.trading import EXACT, ExitReason
 from core.settings.schema import Settings
 from core.trader.memory import Seen, recall, remember
@@ -177,6 +185,30 @@ def test_what_others_close_is_taken_from_the_oldest_trade_first(desk: Desk) -> N
     as_told(desk)
 
 
+def test_each_trade_is_of_its_own_cost_and_the_wallet_of_the_mean_until_all_are_flat(desk: Desk) -> None:
+    enters(desk, "plain")
+    desk.minute(BTCUSDT=60_300.0)
+    enters(desk, OTHER)
+    desk.minute()
+    ours, theirs = lots(desk)
+    (out,) = placed(desk.predict(-6.0))
+    desk.accept(out)
+    (trade,) = (r.trade for r in records(desk.fill(out, price=60_300.0), TradeRecord))
+    # Bought at 60,000 and sold at 60,300; the exchange sells at the mean of both entries.
+    assert trade.gross_pnl_usdt == Decimal(ours) * Decimal("0.3")
+    mean = (Decimal(60_000) * ours + Decimal(60_300) * theirs) / (ours + theirs)
+    realised = desk.trader.state.ledger.account(desk.trader.state.exact_marks()).realised_usdt
+    assert abs(realised - (60_300 - mean) * ours / 1_000) <= Decimal("1e-8")
+    assert realised < trade.gross_pnl_usdt
+    stop = desk.book(strategy=OTHER).open_order(OrderRole.STOP)
+    assert stop is not None
+    (other,) = (r.trade for r in records(desk.fill(stop, price=60_300.0), TradeRecord))
+    account = desk.trader.state.ledger.account({})
+    assert other.gross_pnl_usdt == 0
+    assert account.realised_usdt == trade.gross_pnl_usdt + other.gross_pnl_usdt
+    as_told(desk)
+
+
 def test_funding_is_shared_by_lots_and_sums_to_what_was_paid(desk: Desk) -> None:
     enters(desk, "plain")
     (entry,) = placed(desk.predict(20.0, strategy=OTHER), OrderRole.ENTRY)
@@ -274,6 +306,9 @@ def test_the_sum_of_trades_is_the_position_and_stops_cover_each(session: list[di
         )
         for symbol in state.symbols.values():
             assert len({s.lots > 0 for s in symbol.books.values() if s.lots}) <= 1
+        if not net and not any(isinstance(record, FundingRecord) for record in run.journal):
+            trades = [record.trade.net_pnl_usdt for record in run.journal if isinstance(record, TradeRecord)]
+            assert state.ledger.wallet_usdt == 10_000 + sum(trades)
         assert {i for s in state.books() for i in s.orders} == {o.client_order_id for o in real.venue.open_orders()}
         if any(isinstance(event, Timer) for event in steps[n][1]):
             for s in state.books():
