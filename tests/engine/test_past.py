@@ -336,7 +336,7 @@ async def test_the_exits_of_a_trade_are_told_its_bars_those_that_came_meanwhile_
     entered = held.now_ms // MINUTE_MS - NOON_MS // MINUTE_MS
     for minute in range(entered, 22):
         told.see(candle(bar(BTC, minute)))
-    watched = again._deciding.policies._watched[BTC]
+    watched = again._first.policies._watched[BTC, again.strategy.name]
     assert [state.tolist() for state in watched.memory.states()] == [state.tolist() for state in told.states()]
 
 

@@ -184,7 +184,8 @@ async def test_an_entry_that_never_left_is_not_sent_hours_later(desk: Desk, stat
     assert venue.placed == []
     assert (after.book().trade, after.book().orders) == (None, {})
     assert [(d.what, d.theirs) for d in differences] == [("entry never sent", "absent")]
-    (ended,) = (record.order for record in memory.records if isinstance(record, OrderUpdateRecord))
+    told = (record.order for record in memory.records if isinstance(record, OrderUpdateRecord))
+    (ended,) = (order for order in told if order.role is OrderRole.ENTRY)
     assert (ended.state, ended.reason) == (
         OrderState.EXPIRED,
         "not sent before the engine ended, and too old to be sent now",

@@ -97,7 +97,7 @@ async def test_who_only_looks_on_sees_who_writes(app: QuarterdeckApp, control: F
     control.current = replace(snapshot(), writer="ann#1")
     async with screen.running(app, SIZE):
         app.flush()
-        assert "ann#1 holds the write lease; here P, K, F, L work all the same, W takes it over" in screen.text(app)
+        assert "ann#1 holds the write lease; here P, K, F, L, C work all the same, W takes it over" in screen.text(app)
         control.current = replace(snapshot(2), writer="bob#2")
         app.flush()
         assert "holds the write lease" not in screen.text(app)

@@ -159,7 +159,9 @@ class Keeper:
 
     async def step(self, events: list[Any], now_ms: int, extra: Sequence[Any] = ()) -> None:
         for event in events:
-            orders = self.state.symbols[event.symbol].orders
+            book = self.state.symbols[event.symbol].with_order(event.client_order_id)
+            assert book is not None
+            orders = book.orders
             order = orders[event.client_order_id]
             if isinstance(event, Fill):
                 order = apply_fill(order, event)
@@ -198,8 +200,8 @@ def test_of_ten_thousand_lost_answers_none_is_doubled_or_forgotten(role: OrderRo
         tasks = [loop.create_task(venue.outbox.run(resolver, NoRules())), loop.create_task(resolver.run())]
         orders = [make_order(i, role) for i in range(ORDERS // 2)]
         for order in orders:
-            s = keeper.state.symbols[order.symbol]
-            s.lots = -1 if role is OrderRole.STOP else 0
+            s = keeper.state.book_of(order)
+            s.lots = keeper.state.symbols[order.symbol].lots = -1 if role is OrderRole.STOP else 0
             s.orders[order.client_order_id] = replace(order, state=OrderState.SENT)
             await venue.place(order, clock.now_ms())
             await asyncio.sleep(0.15)
