@@ -55,10 +55,13 @@ def standing_veto(
 
 
 def _netting_veto(state: TraderState, s: StrategyBook, direction: int) -> str:
-    """A symbol's side belongs to who holds it."""
+    """A symbol's side belongs to who holds it, and the whole symbol to one that trades no more until it has left."""
     symbol = state.symbols[s.instrument.symbol]
     if len(symbol.books) == 1:
         return ""
+    for left in symbol.left_behind(state.strategies):
+        if left.trade is not None:
+            return f"{left.strategy}, which trades no more, has not left this symbol yet"
     holder = symbol.other_side(s.strategy, direction)
     return f"the {'short' if direction > 0 else 'long'} side of this symbol is held by {holder}" if holder else ""
 

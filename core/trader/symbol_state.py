@@ -5,7 +5,7 @@ At the venue there is one position, their sum. A symbol's side belongs to who ho
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from itertools import chain
 from typing import TypeVar
@@ -140,9 +140,6 @@ class SymbolState:
         wanted = (s.trade for s in holders or self.books.values())
         return next((trade for trade in wanted if trade is not None), None)
 
-    def trades(self) -> Iterator[OpenTrade]:
-        return (s.trade for s in self.books.values() if s.trade is not None)
-
     def other_side(self, strategy: str, direction: int) -> str:
         """Who holds the side against `direction`, or has an order under way that would: a strategy other than
         `strategy`. Empty where nobody does."""
@@ -150,9 +147,6 @@ class SymbolState:
             if name != strategy and s.trade is not None and s.trade.side.sign * direction < 0:
                 return name
         return ""
-
-    def open_exits(self) -> list[Order]:
-        return [order for s in self.books.values() if (order := s.open_exit()) is not None]
 
     def entries(self) -> list[Order]:
         """Those that may still fill."""

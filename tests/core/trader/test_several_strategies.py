@@ -242,6 +242,21 @@ def test_what_one_left_behind_that_trades_no_more_is_looked_after_by_the_first(d
     assert len(placed(again.operator(Verb.FLATTEN))) == 0  # Both are on their way out.
 
 
+def test_nothing_is_entered_beside_an_entry_under_way_of_one_that_trades_no_more(desk: Desk) -> None:
+    (entry,) = placed(desk.predict(20.0, strategy=OTHER))
+    alone = make_trader()
+    assert restore(alone, desk.records) == []
+    again = Desk(alone, desk.now_ms)
+    again.minute()
+    said = again.predict(20.0)
+    assert placed(said) == []
+    (signal,) = (r.signal for r in records(said, SignalRecord))
+    assert signal.reason == f"{OTHER}, which trades no more, has not left this symbol yet"
+    again.give_up(entry)
+    again.minute()
+    assert len(placed(again.predict(20.0), OrderRole.ENTRY)) == 1
+
+
 def test_limits_count_what_all_of_them_hold(desk: Desk) -> None:
     few = Desk(pair(max_open_positions=1))
     few.minute()
