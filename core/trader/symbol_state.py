@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TypeVar
 
 from core.domain.instrument import Instrument
-from core.domain.orders import Fill, Order, OrderRole
+from core.domain.orders import Fill, Order
 from core.domain.trading import Position, Trade
 from core.trader.open_trade import OpenTrade
 from core.trader.strategy_book import StrategyBook
@@ -151,10 +151,6 @@ class SymbolState:
     def entries(self) -> list[Order]:
         """Those that may still fill."""
         return list(chain.from_iterable(s.entries() for s in self.books.values()))
-
-    def open_order(self, role: OrderRole) -> Order | None:
-        found = (s.open_order(role) for s in self.books.values())
-        return next((order for order in found if order is not None), None)
 
     def shared_out(self, s: StrategyBook, fill: Fill) -> list[tuple[StrategyBook, int]]:
         """Whose lots a fill of an order of `s` moves, and how many. At the venue there is one position: what it closes
